@@ -34,6 +34,7 @@ from isakmp.exchange.engine import Engine
 from isakmp.exchange.front import Front, Ike
 from isakmp.keeper.changes import Changes
 from isakmp.keeper.connection import Connections
+from isakmp.keeper.counters import count
 from isakmp.keeper.keeper import Keeper
 from isakmp.log.keylog import KeyLog
 from isakmp.log.log import Log
@@ -538,7 +539,7 @@ class Daemon:
 
         dropped = self.app.drops()
         dropped.then(answered)
-        used: Job[Any] = self.keeper.liveness.count(self.sas.all_children())
+        used: Job[Any] = count(self.keeper, self.sas.all_children())
         return Job.gather([dropped, used])
 
     def status(self) -> dict[str, Any]:

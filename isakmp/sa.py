@@ -126,13 +126,14 @@ class IsakmpSa:
 
     packets_at: when the last packet of its child SAs came, as far as is known; dpd_looked: when
     that was looked at; dpd_busy: some had gone out before; doubted: somebody says, without proof,
-    that the peer has lost it; doubled: the peer may have another one of the same
-    attempt in its place; known_since: from when on its peer is known to have lost nothing; end: why
-    it ends, where that is no agreed end; heirs: what rekeying has made to take its place;
-    fragments: how messages are cut where the peer puts them together again (RFC 7383); ppk: of a
-    peer that has one; own_cookie: the one we chose, which is unique here; kin: shared with what was
-    made under it; running: exchanges under it, by their numbers; waiting: those of ours that have
-    to wait; asked_for: whom its initiator has asked us to be.
+    that the peer has lost it; doubled: the peer may have another one of the same attempt in its
+    place; known_since: from when on its peer is known to have lost nothing; end: why it ends, where
+    that is no agreed end; heirs: what rekeying has made to take its place; superseded_by: what has
+    come beside it, and is to serve instead; fragments: how messages are cut where the peer puts
+    them together again (RFC 7383); ppk: of a peer that has one; own_cookie: the one we chose, which
+    is unique here; kin: shared with what was made under it; running: exchanges under it, by their
+    numbers; waiting: those of ours that have to wait; asked_for: whom its initiator has asked us to
+    be.
     """
 
     remote: Remote
@@ -167,6 +168,7 @@ class IsakmpSa:
     doubled: bool = False
     end: Reason | None = None
     heirs: tuple[IsakmpSa, ...] = ()
+    superseded_by: IsakmpSa | None = field(default=None, repr=False)
     fragments: Any = field(default=None, repr=False)
     ppk: PpkUse | None = None
     asked_for: Identity | None = None
@@ -218,6 +220,12 @@ class IsakmpSa:
         """For how long nothing has come from its peer, in seconds."""
         return now - max(self.last_heard, self.packets_at)
 
+    @property
+    def unheard(self) -> bool:
+        """Whether its peer has said nothing under it though our last message made it: that may have
+        got lost."""
+        return self.ours_was_last and self.last_heard <= self.established
+
     def heard(self, now: float) -> None:
         """Something that only the peer can have sent came under this SA."""
         self.last_heard = now
@@ -253,15 +261,17 @@ class ChildSa:
 
     created, agreed, established: when its exchange was begun, when the answer left or came that
     settled it, and when it was installed, which may be after what was agreed on later; selector:
-    from us to them; more: further selectors, traffic: as IKEv2 says both; specs: kept
-    behind a NAT, where the SAs may have to move, and while the SA receives_only: it gives way to
-    another, or the peer is not known to be ready, and its outbound SAs are not installed. parent:
-    the IKE SA it lives and dies with, None in IKEv1; nat: what was found when its IKE SA was made,
-    which it may outlive; kin: that of its IKE SA; heirs: made to take its place by rekeying;
-    usage: of what comes and goes out, counted: when that was asked for last, and came_at, went_at:
-    when the last packet came and went; end: why it ends, where that is no agreed end; forgotten:
-    its peer has said that it knows of nothing before; declined: what the peer asked for and did not
-    get, which it may end it for; request: in which of its messages.
+    from us to them; more: further selectors, traffic: as IKEv2 says both; specs: kept behind a NAT,
+    where the SAs may have to move, and while the SA receives_only: it gives way to another, or the
+    peer is not known to be ready, and its outbound SAs are not installed. parent: the IKE SA it
+    lives and dies with, None in IKEv1; nat: what was found when its IKE SA was made, which it may
+    outlive; kin: that of its IKE SA; heirs: made to take its place by rekeying; usage: of what
+    comes and goes out, counted: when that was asked for last, and came_at, went_at: when the last
+    packet came and went; end: why it ends, where that is no agreed end; forgotten: its peer has
+    said that it knows of nothing before; declined: what the peer asked for and did not get, which
+    it may end it for; request: in which of its messages; tried: its peer is not known to have it,
+    and it sends all the same, unless it turns out not to; kept: it has taken the place of one that
+    was to replace it, and that its peer did not use.
     """
 
     connection: Connection
@@ -297,6 +307,8 @@ class ChildSa:
     end: Reason | None = None
     declined: tuple[Reason, ...] = ()
     request: int = 0
+    tried: bool = False
+    kept: bool = False
 
     def __post_init__(self) -> None:
         self.kin = Kin(self.place)

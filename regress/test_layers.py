@@ -109,6 +109,7 @@ LAYERS = [
     ["isakmp.keeper.beginnings", "isakmp.keeper.packets", "isakmp.keeper.policies"],
     ["isakmp.keeper.connection"],
     ["isakmp.keeper.shared"],
+    ["isakmp.keeper.counters"],
     ["isakmp.keeper.children"],
     ["isakmp.keeper.liveness"],
     ["isakmp.keeper.doubles", "isakmp.keeper.orphans", "isakmp.keeper.places"],

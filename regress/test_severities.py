@@ -55,6 +55,7 @@ RULE = {
     ),
     "proto_warn": (  # came, and we go on
         "%s ends: its peer has never spoken under it, and keeps %s, which it was ",
+        "child SA %s ends: its peer has never used it, and keeps %s, which it was",
         "%s",
         "%s: answer refused: %s",
         "%s: goes on without its confirmation",

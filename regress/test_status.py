@@ -88,6 +88,17 @@ def test_a_connection_says_what_it_is_agreed_on_where_that_is_less(version: int)
     assert "agreed" not in render.connections([other]).lower()
 
 
+def test_what_we_have_asked_for_ourselves_is_not_said_of_the_peer() -> None:
+    """A part of a connection, as its packet waited."""
+    west, east = gateways()
+    _, host, _ = up(west, replace(east, remote="10.1.0.0/24"))
+    (entry,) = host.daemon.connections.entries.values()
+    assert host.daemon.status()["connections"][0]["less"]["cause"] == "narrowed"
+    entry.less = None
+    (row,) = host.daemon.status()["connections"]
+    assert row["agreed"] and row["less"] is None
+
+
 FIRST = "Local-selectors= 10.1.0.0/16\nRemote-selectors= 10.2.0.0/16, 10.5.0.0/16"
 
 

@@ -119,7 +119,10 @@ PEER: Mapping[str, Tag] = MappingProxyType(
             harmless=True,
         ),
         "Reauthenticate": Tag(
-            lifetime(SECONDS, "seconds"), "IKEv2: after which both authenticate anew; 0: never", "0"
+            lifetime(SECONDS, "seconds"),
+            "IKEv2: after which both authenticate anew, and every Check-interval where that fails; "
+            "0: never",
+            "0",
         ),
         "Remote-ID": section(Kind.ID, "who the peer must say it is", otherwise="any"),
         "Send-IDr": Tag(YES_NO, "IKEv2: tell the peer whom we expect", "yes", harmless=True),

@@ -48,6 +48,10 @@ class KeyExchange(Dialect[Exchange], Protocol):
     def probe(self, host: Host, sa: IsakmpSa, sequence: int) -> None:
         """Ask whether the peer is alive."""
 
+    def has(self, child: ChildSa) -> bool | None:
+        """Whether its peer has had the last message of ours, which made it: True where what has
+        come since shows it, False where it has asked for that once more, None: neither."""
+
     def unknown_spi(self, host: Host, path: Path, spi: int) -> None:
         """ESP or AH came from there for no SA of ours: tell whose IKE SA it is."""
 

@@ -26,18 +26,20 @@ class Beginnings:
     ) -> None:
         self.engine, self.source, self.port = engine, source, port
         self._running: dict[tuple[str, Place], Exchange] = {}
-        # In which version each was proven last; by section alone, where somebody else is called.
-        self._spoken: dict[tuple[str, Place | None], str] = {}
+        # In which version each was proven last, as its section had the versions in that order; by
+        # section alone, where somebody else is called.
+        self._spoken: dict[tuple[str, Place | None, tuple[str, ...]], str] = {}
         self._in_vain: set[tuple[str, Place]] = set()  # those whom that has not reached since
 
     def spoke(self, sa: IsakmpSa) -> None:
         """The peer of ``sa`` is proven: it has that version."""
-        if len(sa.remote.key_exchange) == 1:
+        name, order = sa.remote.name, sa.remote.key_exchange
+        if len(order) == 1:
             return
-        key = sa.remote.name, called(sa.remote, sa.path, sa.nat)
+        key = name, called(sa.remote, sa.path, sa.nat)
         if len(self._spoken) >= MOST_SPOKEN:
             self._spoken.clear()
-        self._spoken[key] = self._spoken[sa.remote.name, None] = sa.dialect
+        self._spoken[(*key, order)] = self._spoken[name, None, order] = sa.dialect
         self._in_vain.discard(key)
 
     def path_to(self, remote: Remote) -> Path | None:
@@ -83,10 +85,12 @@ class Beginnings:
 
     def _version(self, remote: Remote, key: tuple[str, Place]) -> str:
         """The one that the peer has shown to have; the first of its Key-exchange where it has shown
-        none, and every other time where it does not answer to that."""
-        first = remote.key_exchange[0]
-        spoken = self._spoken.get(key) or self._spoken.get((remote.name, None), first)
-        return first if key in self._in_vain or spoken not in remote.key_exchange else spoken
+        none, as that was written anew, and every other time where it does not answer to that."""
+        order = remote.key_exchange
+        if key in self._in_vain:
+            return order[0]
+        spoken = self._spoken.get((*key, order))
+        return spoken or self._spoken.get((remote.name, None, order), order[0])
 
     def _over(self, key: tuple[str, Place], exchange: Exchange, job: Job[Any]) -> None:
         if self._running.get(key) is exchange:

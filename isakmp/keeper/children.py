@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from isakmp.app.base import Expire, SaSpec, Usage
+from isakmp.app.base import Expire, SaSpec
 from isakmp.deletes import hearers
 from isakmp.errors import Reason
 from isakmp.event.job import Job
 from isakmp.exchange.exchange import Exchange
+from isakmp.keeper.counters import LEAST_S, count
 from isakmp.keeper.rivals import GRACE_S, gives_way, wait_s
 from isakmp.keeper.shared import Shared
 from isakmp.log.log import LogClass
@@ -23,10 +25,23 @@ from isakmp.policy.traffic import agreed, describe
 from isakmp.sa import ChildSa, IsakmpSa, State, peer_at, soft_limit
 
 LINGER_S, TAKE_OVER_S, USE_S = 1.0, 1.5, 0.1
+# By then one is used that its peer has; before the other end gives up the old one on its own.
+USED_S = 24.0
+# For so long what has come with the old one shows that its peer goes on with it.
+HEARD_S = 3 * GRACE_S
 # How long a child SA's end waits for the answer that makes its successor.
 LATE_S = 4.0
 
 _ENDING = (State.DELETING, State.DEAD)
+
+
+@dataclass(slots=True)
+class _Wait:
+    """How long a child SA waits until its peer uses it. timed: no longer than TAKE_OVER_S,
+    where the one before is silent; next_s: until we look."""
+
+    timed: bool = False
+    next_s: float = USE_S
 
 
 class Children:
@@ -71,10 +86,8 @@ class Children:
         if olds and not child.receives_only and spoke_last:
             # The peer may not have read our last message yet; the old one serves until then.
             child.receives_only = True
-            child.events["take over"] = self.timers.add(
-                "child SA take over", TAKE_OVER_S, self.take_over, child
-            )
-            self._await_use(child)
+            count(self.shared, olds)
+            self._await_use(child, _Wait(timed=True))
         if not child.receives_only and not self._begin_to_send(child):
             return
         self.shared.connections.child_up(child)
@@ -98,7 +111,7 @@ class Children:
         old.heirs = *old.heirs, child
         if old.state is not State.DEAD:
             old.state = State.SUPERSEDED
-        self._await_use(child)
+        self._await_use(child, _Wait())
         self.shared.connections.child_up(child)
         self.log.info("connection %s rekeyed: %s", child.connection.name, child)
 
@@ -114,37 +127,72 @@ class Children:
         if child.state is State.ESTABLISHED:
             self._send_with(child)
 
-    def _send_with(self, child: ChildSa) -> None:
-        if child.receives_only and self._begin_to_send(child):
+    def _send_with(self, child: ChildSa, *, for_now: bool = False) -> None:
+        if child.receives_only and self._begin_to_send(child, for_now=for_now):
             self.shared.connections.child_sends(child)
 
-    def _await_use(self, child: ChildSa, wait_s: float = USE_S) -> None:
+    def _await_use(self, child: ChildSa, wait: _Wait) -> None:
         """What comes with ``child`` shows that the peer has it (RFC 7296 2.8).
 
         Peers may cease to receive with the old one before we can have heard so. We look ever less
         often.
         """
 
-        def seen(job: Job[Usage]) -> None:
-            waits = child.receives_only and child.state is State.ESTABLISHED
-            if waits and job.result is not None:
-                if job.result.packets:
-                    self.take_over(child)
-                else:
-                    self._await_use(child, 2 * wait_s)
+        def look() -> None:
+            before = [other for other in self._beside(child) if not other.receives_only]
+            counted = count(self.shared, [child, *before])
+            counted.then(lambda _: self._judge_use(child, before, wait))
 
-        child.events["use"] = self.timers.add(
-            "child SA use", wait_s, lambda: self.app.usage(child.inbound()[0]).then(seen)
-        )
+        child.events["use"] = self.timers.add("child SA use", wait.next_s, look)
 
-    def _begin_to_send(self, child: ChildSa) -> bool:
+    def _judge_use(self, child: ChildSa, before: list[ChildSa], wait: _Wait) -> None:
+        """The counters are here. before: those that send meanwhile."""
+        now = self.timers.now()
+        if child.state is not State.ESTABLISHED or not (child.receives_only or child.tried):
+            return
+        has = self._has(child)
+        if has or (child.tried and not before):
+            self.take_over(child)
+            child.tried = False
+            if not (child.receives_only or child.encap):
+                child.specs = []
+            return
+        if has is False or any(_heard_since(old, child.established) for old in before):
+            # Who has the old one, and need not have the new one, is not lost for what waits.
+            wait.timed = False
+            if child.tried:
+                child.tried = False
+                self._send_no_more(child)
+        elif wait.timed and now >= child.established + TAKE_OVER_S:
+            # It may be all that the peer has; where that turns out to be wrong, it ceases to send.
+            self._send_with(child, for_now=True)
+            wait.timed, child.tried = False, not child.receives_only
+        wait.next_s = TAKE_OVER_S if child.tried else 2 * wait.next_s
+        if wait.timed:
+            left_s = child.established + TAKE_OVER_S - now
+            wait.next_s = min(wait.next_s, max(left_s, LEAST_S))
+        self._await_use(child, wait)
+
+    def _has(self, child: ChildSa) -> bool | None:
+        """Whether the peer has shown that it has a child SA, or has it not yet. None: neither."""
+        if child.came_at or child.parent is None:
+            return bool(child.came_at) or None
+        return self.shared.engine.dialects[child.parent.dialect].has(child)
+
+    def _send_no_more(self, child: ChildSa) -> None:
+        """The one before sends again, which the stack has beside ``child``."""
+        for name in child.outbound():
+            self.app.delete_sa(name)
+        child.receives_only = True
+
+    def _begin_to_send(self, child: ChildSa, *, for_now: bool = False) -> bool:
         """Install the outbound SAs, unless a younger one sends to another place; False where the
-        application refuses at once."""
+        application refuses at once. for_now: they may be taken back."""
         child.receives_only = self._outdone(child)
         if child.receives_only:
             return True
         specs = child.specs
-        if not child.encap:
+        if not (child.encap or for_now):
             child.specs = []
         outbound = [spec for spec in specs if not spec.inbound]
         for spec in outbound:
@@ -170,8 +218,41 @@ class Children:
         gone.state = State.SUPERSEDED
         self.log.debug(LogClass.SA, 20, "child SA %s is superseded by %s", gone, stays)
         gone.events["delete"] = self.timers.add(
-            "child SA delete", wait_s(gone, stays), self.delete_child, gone
+            "child SA delete", wait_s(gone, stays), self._end_superseded, gone
         )
+
+    def _end_superseded(self, gone: ChildSa) -> None:
+        """What is to have taken its place may be what its peer does not have."""
+        count(self.shared, [gone, *self._beside(gone)]).then(lambda _: self._end_or_keep(gone))
+
+    def sends_alone(self, gone: ChildSa) -> bool:
+        """Whether what has replaced a child SA does not send yet, or tries to."""
+        kept, beside = gone.state is State.SUPERSEDED, self._beside(gone)
+        kept = kept and not gone.receives_only and bool(beside)
+        return kept and all(other.receives_only or other.tried for other in beside)
+
+    def _end_or_keep(self, gone: ChildSa) -> None:
+        """The counters are here."""
+        if gone.state is not State.SUPERSEDED or gone.events["delete"].pending:
+            return
+        beside, now = self._beside(gone), self.timers.now()
+        alone = self.sends_alone(gone) and not any(map(self._has, beside))
+        new = beside[-1] if beside else gone
+        begun = alone and new.parent is not None and new.parent.unheard
+        heard = alone and gone.came_at > max(new.established + TAKE_OVER_S, now - HEARD_S)
+        if begun or (heard and now < new.established + USED_S):
+            # With its IKE SA it is told which ends; by itself, once it would be long used.
+            gone.events["delete"] = self.timers.add(
+                "child SA delete", GRACE_S, self._end_superseded, gone
+            )
+        elif heard and not gone.kept:
+            gone.kept = True
+            self.log.proto_warn("child SA %s ends: its peer has never used it, and keeps %s, which "
+                                "it was to replace", new, gone)  # fmt: skip
+            for other in beside:
+                self.delete_child(other)
+        else:
+            self.delete_child(gone)
 
     def _restore_child(self, left: list[ChildSa]) -> None:
         """The one that superseded these is gone before them: the newest stays. Where the peer is
@@ -182,7 +263,7 @@ class Children:
             event.cancel()
         if child.receives_only:
             if not all(other.receives_only for other in left):
-                self._await_use(child)
+                self._await_use(child, _Wait())
             elif not self._begin_to_send(child):
                 return
         age = self.timers.now() - child.established
@@ -446,6 +527,11 @@ class Children:
                 self.delete_child(needs)
 
         job.then(answered)
+
+
+def _heard_since(old: ChildSa, when: float) -> bool:
+    """Whether its peer still has a child SA: something has come with it, or under its IKE SA."""
+    return old.came_at > when or (old.parent is not None and old.parent.last_heard > when)
 
 
 def _at(spec: SaSpec, path: Path) -> SaSpec:

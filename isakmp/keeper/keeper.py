@@ -23,7 +23,7 @@ from isakmp.keeper.doubles import Doubles
 from isakmp.keeper.liveness import Liveness
 from isakmp.keeper.orphans import Orphans
 from isakmp.keeper.places import Places
-from isakmp.keeper.rivals import GRACE_S, gives_way, wait_s
+from isakmp.keeper.rivals import FALLBACK_S, GRACE_S, gives_way, wait_s
 from isakmp.keeper.shared import Shared
 from isakmp.log.keylog import KeyLog
 from isakmp.log.log import SECRET_LEVEL, Log, LogClass
@@ -40,7 +40,8 @@ RENEW_S = 60.0
 ASKED_MAX = 3
 # Where it is silent under both, neither ends for that, for so long: the network may be back.
 SILENT_S = 120.0
-_TITLES = {"soft": "SA soft", "hard": "SA hard"}
+_KEPT = (State.ESTABLISHED, State.SUPERSEDED)
+_TITLES = {"soft": "SA soft", "hard": "SA hard", "reauthentication": "reauthentication"}
 
 
 class Keeper(Shared):
@@ -117,6 +118,7 @@ class Keeper(Shared):
         if self.key_log:
             sa.keys.record(self.key_log, sa)
         self._limit(sa, sa.chosen.life_s)
+        self._reauthenticate_at(sa, sa.reauth_at)
         self.liveness.watch(sa)
         if sa.nat.local and self.keepalive_s:
             self._arm_keepalive(sa)
@@ -140,7 +142,7 @@ class Keeper(Shared):
         self._end_at(sa, "hard", hard, self.delete_sa)
 
     def _end_at(
-        self, sa: IsakmpSa, name: str, limit: int, what: Callable[[IsakmpSa], object]
+        self, sa: IsakmpSa, name: str, limit: float, what: Callable[[IsakmpSa], object]
     ) -> None:
         if event := sa.events.pop(name, None):
             event.cancel()
@@ -159,8 +161,8 @@ class Keeper(Shared):
     def _supersede_sa(self, old: IsakmpSa, new: IsakmpSa) -> None:
         """One ISAKMP SA with a peer is enough; exchanges under the old one may still finish."""
         gone, stays = (new, old) if gives_way(new, old) else (old, new)
-        gone.state = State.SUPERSEDED
-        wait, unheard = wait_s(gone, stays), self._is_unheard(stays, gone)
+        gone.state, gone.superseded_by = State.SUPERSEDED, stays
+        wait, unheard = wait_s(gone, stays), self._unheard(stays, gone)
         if unheard:
             wait = max(wait, (ASKED_MAX + 1) * GRACE_S)
         gone.events["delete"] = self.timers.add(
@@ -172,10 +174,11 @@ class Keeper(Shared):
 
     def _ask_new(self, gone: IsakmpSa, stays: IsakmpSa) -> None:
         """The end of ``gone`` is near, and under which its peer is is not known."""
-        if gone.state is State.SUPERSEDED and self._is_unheard(stays, gone):
-            # What owns child SAs ends with them where a question has no answer.
-            silently = not self.engine.dialects[gone.dialect].owns_children
-            for sa in (stays, gone) if silently else (stays,):
+        if gone.state is State.SUPERSEDED and (unheard := self._unheard(stays, gone)):
+            # What owns child SAs ends with them where a question has no answer: it has time before.
+            owns = self.engine.dialects[gone.dialect].owns_children
+            late = self.timers.now() >= stays.established + FALLBACK_S
+            for sa in [*unheard, gone] if late or not owns else unheard:
                 if not sa.running:
                     self.liveness.question(sa)
             gone.events["new"] = self.timers.add(
@@ -185,7 +188,7 @@ class Keeper(Shared):
     def _end_superseded_sa(self, sa: IsakmpSa, stays: IsakmpSa, made: set[ChildSa]) -> None:
         """made: child SAs of which there is what was to take their place, as far as the peer of
         the new one has taken it."""
-        if sa.peer == stays.peer and not self._is_unheard(stays, sa):
+        if sa.peer == stays.peer and not self._unheard(stays, sa):
             # No counter decides.
             self._end_or_restore(sa, stays, made)
             return
@@ -196,16 +199,18 @@ class Keeper(Shared):
         """The counters of who may have been heard are here."""
         if sa.state is not State.SUPERSEDED or sa.events["delete"].pending:
             return
-        unheard = self._is_unheard(stays, sa)
+        unheard = self._unheard(stays, sa)
         asked_at = self.timers.now() - ASKED_MAX * GRACE_S
-        silent = unheard and self.liveness.heard_at(sa) < asked_at
-        waits = silent and asked_at < stays.established + SILENT_S
+        silent = bool(unheard) and self.liveness.heard_at(sa) < asked_at
+        newest = unheard[-1].established if unheard else -math.inf
+        waits = asked_at < newest + (SILENT_S if silent else 0)
         if self._is_of_another(sa, stays):
             self._restore_sa(sa)
-        elif unheard and not silent:
-            self.log.proto_warn("%s ends: its peer has never spoken under it, and keeps %s, which "
-                                "it was to replace", stays, sa)  # fmt: skip
-            self.delete_sa(stays, tell=False)
+        elif unheard and not silent and not waits:
+            for new in unheard:
+                self.log.proto_warn("%s ends: its peer has never spoken under it, and keeps %s, "
+                                    "which it was to replace", new, sa)  # fmt: skip
+                self.delete_sa(new, tell=False)
             if sa.state is State.SUPERSEDED:
                 self._restore_sa(sa)
         elif waits or self._renewing(sa, made) or sa.running:
@@ -224,12 +229,20 @@ class Keeper(Shared):
             return False
         return there is None or heard_at(there) < heard_at(sa)
 
-    def _is_unheard(self, sa: IsakmpSa, before: IsakmpSa) -> bool:
-        """Whether the peer may not have ``sa``, and has the one before: our last message made it,
-        and may have got lost. A peer that did not take an attempt of ours either has neither."""
-        asks = sa.state is State.ESTABLISHED and sa.dpd and sa.ours_was_last
-        had = "unheard" not in before.events
-        return asks and had and self.liveness.heard_at(sa) <= sa.established
+    def _unheard(self, stays: IsakmpSa, before: IsakmpSa) -> list[IsakmpSa]:
+        """``stays`` and what has superseded it in turn, oldest first, where the peer may have none
+        of them, and has the one before: our last message made each, and may have got lost. Else
+        nothing. A peer that did not take an attempt of ours before either has neither."""
+        found: list[IsakmpSa] = []
+        new: IsakmpSa | None = stays if "unheard" not in before.events else None
+        while new is not None:
+            if new.state is not State.DEAD:
+                asks = new.state in _KEPT and new.dpd and new.unheard
+                if not asks or self.liveness.heard_at(new) > new.established:
+                    return []
+                found.append(new)
+            new = new.superseded_by
+        return found
 
     def _renewing(self, sa: IsakmpSa, made: set[ChildSa]) -> bool:
         """Whether child SAs that would end with ``sa`` still need successors under the new one.
@@ -237,15 +250,26 @@ class Keeper(Shared):
         now, new = self.timers.now(), self.sas.current(sa.peer)
         if new is None or new.place != sa.place or now - new.established > RENEW_S:
             return False
-        left = [c for c in self.sas.own_children(sa) if c.state is State.ESTABLISHED]
+        own = self.sas.own_children(sa)
+        left = [child for child in own if child.state is State.ESTABLISHED]
         for child in left:
             if child not in made:
                 self.connections.renew(child, new).then(partial(_note_made, made, child))
-        return bool(left)
+        return bool(left) or any(map(self.children.sends_alone, own))
+
+    def _reauthenticate_at(self, sa: IsakmpSa, when: float) -> None:
+        """Whoever began the initial exchanges begins them anew (RFC 7296 2.8.3), where it does."""
+        if sa.reauth_at:
+            self._end_at(sa, "reauthentication", when - sa.established, self.reauthenticate)
 
     def reauthenticate(self, sa: IsakmpSa) -> None:
-        """Prove everything anew: by a new IKE SA before this one goes, or after."""
-        if sa.state is not State.ESTABLISHED or not self.connections.settings.active:
+        """Prove everything anew: by a new IKE SA before this one goes, or after. Once more in a
+        while, where it is there then."""
+        if sa.state is not State.ESTABLISHED:
+            return
+        settings = self.connections.settings
+        self._reauthenticate_at(sa, self.timers.now() + settings.check_interval_s)
+        if not settings.active:
             return
         children = self.sas.children_of(sa)
         connection = children[0].connection if children else None
@@ -257,13 +281,14 @@ class Keeper(Shared):
 
     def _restore_sa(self, sa: IsakmpSa) -> None:
         """The one that superseded ``sa`` is gone before it, or never was of its device."""
-        sa.state = State.ESTABLISHED
+        sa.state, sa.superseded_by = State.ESTABLISHED, None
         if event := sa.events.pop("delete", None):
             event.cancel()
         self.liveness.watch(sa)
         age = self.timers.now() - sa.established
         if sa.soft_s and age > sa.soft_s:
             sa.events["soft"] = self.timers.add("SA soft", 1.0, self.rekey_sa, sa)
+        self._reauthenticate_at(sa, sa.reauth_at)
 
     def rekey_sa(self, sa: IsakmpSa) -> None:
         """A new phase 1 before this one ends, where it still protects something."""

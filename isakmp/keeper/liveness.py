@@ -11,11 +11,11 @@ import math
 from collections.abc import Callable
 from typing import Protocol
 
-from isakmp.app.base import Usage
 from isakmp.errors import Reason
 from isakmp.event.job import Job
 from isakmp.exchange.budget import Recent
 from isakmp.keeper.children import Children
+from isakmp.keeper.counters import LEAST_S, carried, count
 from isakmp.keeper.shared import Shared
 from isakmp.log.log import severity_of
 from isakmp.path import Path
@@ -27,8 +27,6 @@ RETRY_S = 5.0
 SUSPICION = -1
 # New SAs, on a stranger's word, with a peer that cannot be asked whether it lives.
 ANEW_PER_S, ANEW_BURST = 1 / 60, 2
-# The next look at the soonest: a rounding of the clock is no time that goes by.
-LEAST_S = 0.1
 # Where only traffic decides: how often we look whether it has an answer, and without any traffic.
 TRAFFIC_S, QUIET_S = 10, 30
 # Who keeps a connection up asks a peer that is silent for so long all the same: one that has lost
@@ -122,7 +120,7 @@ class Liveness:
                 sa.packets_at = max(sa.packets_at, carried(children)[0])
                 self._ask(sa)
 
-        self.count(children).then(counted)
+        count(self.shared, children).then(counted)
 
     def doubt(self, child: ChildSa) -> None:
         """The same of a child SA. Where nothing is left under which its peer could be asked, a new
@@ -162,7 +160,7 @@ class Liveness:
             self._arm(sa, max(left_s, LEAST_S))
             return
         children = self.sas.children_of(sa)
-        self.count(children).then(lambda _: self._judge(sa, children))
+        count(self.shared, children).then(lambda _: self._judge(sa, children))
 
     def due(self, remote: str, silent_s: float, unanswered: bool) -> bool:
         """Whether a peer that nothing has come from for so long is to be asked; unanswered: though
@@ -254,33 +252,10 @@ class Liveness:
         """Seconds from question to question: there is more than one."""
         return min(RETRY_S, self.timeout_s / 2)
 
-    def count(self, children: list[ChildSa]) -> Job[None]:
-        """Ask the application what these have carried; done when their ``usage`` is up to date.
-
-        Each is compared with itself: one that ends or is inherited has carried nothing for that.
-        """
-        names = [name for c in children for name in (c.inbound()[0], c.outbound()[0])]
-        done: Job[None] = Job()
-
-        def answered(job: Job[list[Usage | None]]) -> None:
-            found, now = iter(job.result or []), self.timers.now()
-            for child in children:
-                # Of what has no answer nothing else is known than before.
-                before = child.usage
-                child.usage = next(found, None) or before[0], next(found, None) or before[1]
-                came, went = (
-                    _when(child, now, *both) for both in zip(before, child.usage, strict=True)
-                )
-                child.came_at, child.went_at = max(child.came_at, came), max(child.went_at, went)
-                child.counted = now
-            done.finish(None)
-
-        Job.gather([self.app.usage(name) for name in names]).then(answered)
-        return done
-
     def count_under(self, sas: list[IsakmpSa]) -> Job[None]:
         """Ask what has come under each of these; done when heard_at() has it."""
-        return self.count(list(dict.fromkeys(c for sa in sas for c in self.sas.children_of(sa))))
+        made = dict.fromkeys(child for sa in sas for child in self.sas.children_of(sa))
+        return count(self.shared, list(made))
 
     def heard_at(self, sa: IsakmpSa) -> float:
         """When something last came for certain under ``sa``: a message, or as far as is counted, a
@@ -329,19 +304,3 @@ class Liveness:
             x for x, at in heard
             if at > since or (at == since and at > x.established > sa.established)
         ]  # fmt: skip
-
-
-def carried(children: list[ChildSa]) -> tuple[float, float]:
-    """When packets last came with any of these, and went out."""
-    came = max((child.came_at for child in children), default=0.0)
-    return came, max((child.went_at for child in children), default=0.0)
-
-
-def _when(child: ChildSa, now: float, before: Usage | None, usage: Usage | None) -> float:
-    """When the last packet was, by our clock; 0 where there was none since the last count. It was
-    after that: where the stack's clock was set, or it does not tell, it may have been any time
-    since, and in whole seconds it may lie a little before."""
-    if usage is None or usage.packets <= (before.packets if before is not None else 0):
-        return 0.0
-    when = now - usage.idle_s if usage.idle_s is not None else now
-    return min(now, max(child.counted + LEAST_S, when)) if when > child.counted - 1 else now

@@ -14,7 +14,8 @@ from isakmp.errors import Refused
 from isakmp.event.job import Job
 from isakmp.event.timer import Event
 from isakmp.keeper.children import Children
-from isakmp.keeper.liveness import IDLE_S, TRAFFIC_S, Liveness, carried
+from isakmp.keeper.counters import carried, count
+from isakmp.keeper.liveness import IDLE_S, TRAFFIC_S, Liveness
 from isakmp.keeper.shared import Shared
 from isakmp.log.log import severity_of
 from isakmp.sa import ChildSa, Peer
@@ -67,7 +68,7 @@ class Orphans:
         if not children:
             del self._watched[peer]
             return
-        self._liveness.count(children).then(lambda _: self._judge(peer, children))
+        count(self.shared, children).then(lambda _: self._judge(peer, children))
 
     def _judge(self, peer: Peer, children: list[ChildSa]) -> None:
         watch, now = self._watched[peer], self.shared.timers.now()

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from isakmp.conf.store import Conf
 from isakmp.errors import Reason
 from isakmp.keeper import beginnings
 from isakmp.keeper.entry import Entry
@@ -318,3 +320,51 @@ def test_what_is_begun_for_something_else_goes_on_where_it_is_up(version: str) -
     assert west.daemon.engine.so_far(begun) is not None
     west.daemon.connect("west-east")
     assert not begun.over and not begun.unwanted
+
+
+@pytest.mark.parametrize("order", ["ikev2, ikev1", "ikev2"])
+def test_what_was_spoken_as_another_order_was_written_is_forgotten(
+    order: str, tmp_path: Path
+) -> None:
+    net, hosts, ends = Network(), [], both(peer_tags="Key-exchange= ikev1, ikev2\n")
+    for end in ends:
+        path = tmp_path / end.address
+        path.write_text(end.text())
+        path.chmod(0o600)
+        hosts.append(net.add(end.address, "", conf=Conf.load(path)))
+    net.start()
+    net.run(5)
+    assert [spoken(host) for host in hosts] == [["ikev1"]] * 2
+    for host, end in zip(hosts, ends, strict=True):
+        text = replace(end, peer_tags=f"Key-exchange= {order}\n").text()
+        (tmp_path / end.address).write_text(text)
+        host.reload()
+    net.run(5)
+    west, east = hosts
+    if spoken(west) == ["ikev1"]:
+        west.daemon.teardown("west-east", 2)
+        net.run(2)
+        for sa in list(west.daemon.sas.isakmp.values()):
+            west.daemon.keeper.delete_sa(sa)
+        net.run(2)
+        west.daemon.connect("west-east")
+    net.run(10)
+    assert [spoken(host) for host in (west, east)] == [["ikev2"]] * 2
+    assert connected(west) and connected(east)
+
+
+def test_an_attempt_in_vain_is_forgotten_once_its_peer_has_called() -> None:
+    net, west, east = of_one_version()
+    (sa,) = east.daemon.sas.isakmp.values()
+    connections = east.daemon.connections
+    path = connections.beginnings.path_to(sa.remote)
+    assert path is not None
+    net.lose = lambda packet: True
+    begun = connections.begin_sa(sa.remote, path)
+    east.daemon.engine.fail(begun, Reason("no-answer", "for a test"))
+    assert connections.beginnings._in_vain
+    net.lose = lambda packet: False
+    (old,) = west.daemon.sas.isakmp.values()
+    west.daemon.connections.begin_sa(old.remote, old.path, None, old.nat)
+    net.run(2)
+    assert connections.begin_sa(sa.remote, path).script.name == "main mode"

@@ -12,8 +12,9 @@ from isakmp.app.base import Usage
 from isakmp.constants import ikev2
 from isakmp.constants.isakmp import Exchange, Payload
 from isakmp.event.job import Job
-from isakmp.keeper.liveness import ANEW_BURST, IDLE_S, LEAST_S, QUIET_S, TRAFFIC_S
-from isakmp.sa import Nat, State
+from isakmp.keeper.counters import LEAST_S
+from isakmp.keeper.liveness import ANEW_BURST, IDLE_S, QUIET_S, TRAFFIC_S
+from isakmp.sa import IsakmpSa, Nat, State
 from regress.observer import Observer, edited, numbered
 from regress.pair import EAST, WEST, Gateway, Host, Network, both, up
 from regress.scripts.ikev2.pairs import child_of, gateways, pair, sa_of
@@ -411,3 +412,30 @@ def test_of_two_that_were_heard_at_once_the_newer_stays(dead: str, version: str)
         sa.last_heard = sa.packets_at = net.now
     west.daemon.keeper.liveness.dead(older if dead == "older" else newer, "though it was asked")
     assert (newer.state is State.DEAD, older.state is State.DEAD) == (dead == "newer", True)
+
+
+def two_of(net: Network, west: Host) -> tuple[IsakmpSa, IsakmpSa]:
+    """West's IKE SA, and one that supersedes it."""
+    (older,) = west.daemon.sas.isakmp.values()
+    west.daemon.connections.begin_sa(older.remote, older.path, None, older.nat)
+    net.run(0.5)
+    (newer,) = [sa for sa in west.daemon.sas.isakmp.values() if sa is not older]
+    return older, newer
+
+
+@pytest.mark.parametrize("heard", ["after it", "before it"])
+def test_packets_tell_which_of_two_was_heard_last(heard: str) -> None:
+    net, west, _ = pair()
+    (child,) = west.daemon.sas.all_children()
+    older, newer = two_of(net, west)
+    net.lose = lambda packet: True
+    net.run(1)
+    west.app.carry(child.protocols[0].spi_in)
+    if heard == "before it":
+        net.run(0.5)
+        # What came with a child SA that is gone since.
+        newer.packets_at = net.now
+    net.run(0.2)
+    west.daemon.keeper.liveness.dead(newer, "though it was asked")
+    assert newer.state is State.DEAD
+    assert (older.state is State.DEAD) == (heard == "before it")

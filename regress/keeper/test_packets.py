@@ -333,3 +333,16 @@ def test_what_is_left_is_found_out_once_for_a_packet(monkeypatch: pytest.MonkeyP
     net.run(60)
     assert carried(west) == [LOWER, UPPER]
     assert [describe(each) for each in found] == ["10.1.0.0/16 === 10.3.0.0/16"]
+
+
+def test_a_quick_mode_serves_whatever_packet_of_its_connection_waits() -> None:
+    """RFC 2409 5.5: there is no other one to ask for."""
+    tags = "Local-selectors= 10.1.0.0/16\nRemote-selectors= 10.2.0.0/16, 10.5.0.0/16"
+    net, west, _ = up(replace(WEST, connection_tags=tags), EAST)
+    connections, entry = west.daemon.connections, west.daemon.connections.entries["west-east"]
+    connections.packets.came("west-east", Selector.of("10.1.0.9/32", "10.5.0.9/32"))
+    entry.tries, entry.failure = 3, Reason("test", "the last try failed")
+    connections.rekey(child_of(west))
+    net.run(2)
+    assert not connections.packets.wait("west-east")
+    assert not (entry.tries or entry.failure)

@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from isakmp.constants import ikev2, isakmp
+from isakmp.errors import Reason
 from isakmp.event.job import Job
-from isakmp.keeper.keeper import ASKED_MAX, RENEW_S
+from isakmp.keeper.keeper import ASKED_MAX, RENEW_S, SILENT_S
 from isakmp.keeper.rivals import FALLBACK_S, GRACE_S, wait_s
 from isakmp.sa import IsakmpSa, State
 from regress.keeper.test_places import client
@@ -216,6 +217,34 @@ def test_a_new_one_that_its_peer_has_never_got_gives_way_to_the_one_before(
     agree(speaker, other)
 
 
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("again_s", [25, 28, 58])
+@pytest.mark.parametrize("quiet", [False, True], ids=["traffic", "quiet"])
+def test_nor_is_it_replaced_by_several_that_the_peer_has_never_got(
+    quiet: bool, again_s: int, form: str
+) -> None:
+    """The attempt is given up and begun again, and its last message is lost, too."""
+    net, speaker, other, old = never_got(form)
+    lost, west = net.lose, speaker if form == "aggressive mode" else other
+    net.lose = lambda packet: bool(packet.data) and lost(packet)
+    before = next(sa for sa in speaker.daemon.sas.isakmp.values() if sa.cookies == old.cookies)
+    stream = Stream(net, west.address, (other if west is speaker else speaker).address, FLOW)
+    passed = [] if quiet else stream.run(again_s)
+    net.run(again_s if quiet else 0)
+    for exchange in [x for x in west.daemon.engine.under_way() if x.script.establishes]:
+        west.daemon.engine.fail(exchange, Reason("test", "it is begun again"))
+    west.daemon.connections.begin_sa(old.remote, old.path, None, old.nat)
+    passed += [] if quiet else stream.run(45)
+    net.run(45 if quiet else 0)
+    assert before.state is not State.DEAD and old.state is State.ESTABLISHED
+    net.lose = lambda packet: False
+    passed += stream.run(int(2 * FALLBACK_S) + 10)
+    assert all(passed)
+    for host in (speaker, other):
+        assert connected(host)
+    agree(speaker, other)
+
+
 @pytest.mark.parametrize("version", [1, 2])
 def test_a_new_one_that_its_peer_has_stays_though_it_has_not_spoken_under_it(version: int) -> None:
     """Who has begun it does not end the one before, and asks nothing."""
@@ -314,3 +343,33 @@ def test_counters_are_asked_for_where_they_decide(heard: bool) -> None:
     net.run(wait_s(old, new) + 5 * GRACE_S)
     assert not heard or old.state is State.SUPERSEDED, "it has waited"
     assert bool(counted) is not heard
+
+
+def test_where_nobody_is_heard_for_long_the_older_one_ends() -> None:
+    """Of IKEv1, whose questions end nothing where they have no answer."""
+    net, speaker, _, old = never_got("main mode")
+    speaker.daemon.keeper.liveness.ask_after(0, 30)
+    net.lose = lambda packet: True
+    (before,) = [x for x in speaker.daemon.sas.isakmp.values() if x.cookies == old.cookies]
+    net.run(SILENT_S - GRACE_S)
+    assert before in speaker.daemon.sas.isakmp.values()
+    net.run((ASKED_MAX + 3) * GRACE_S)
+    assert before not in speaker.daemon.sas.isakmp.values()
+
+
+def test_a_peer_that_cannot_be_asked_is_taken_to_have_what_was_made() -> None:
+    """Packets of IKEv1 are as those of the ISAKMP SA that they were made under."""
+    net, west, east = up()
+    (old,) = west.daemon.sas.isakmp.values()
+    west.daemon.connections.begin_sa(old.remote, old.path, None, old.nat)
+    net.run(0.2)
+    for host in (west, east):
+        for sa in host.daemon.sas.isakmp.values():
+            sa.dpd = False
+    (new,) = [x for x in east.daemon.sas.isakmp.values() if x.cookies != old.cookies]
+    new.last_heard = new.established
+    net.lose = lambda packet: bool(packet.data)
+    stream = Stream(net, west.address, east.address, FLOW)
+    assert all(stream.run(int(2 * FALLBACK_S + 2 * GRACE_S)))
+    assert list(east.daemon.sas.isakmp.values()) == [new]
+    assert "never spoken" not in east.said

@@ -350,6 +350,10 @@ class Ikev1:
     def sa_gone(self, host: Host, sa: IsakmpSa) -> None:
         """Nobody answers under a deleted ISAKMP SA."""
 
+    def has(self, child: ChildSa) -> bool | None:
+        """Only what is sent with it shows that."""
+        return None
+
     def unknown_spi(self, host: Host, path: Path, spi: int) -> None:
         """INVALID_SPI, under the ISAKMP SA with that address, else in clear: the peer sends what
         nobody can read."""

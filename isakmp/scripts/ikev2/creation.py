@@ -25,7 +25,6 @@ from isakmp.scripts.ikev2 import common, less, rekey
 from isakmp.scripts.ikev2.additional import Additional
 from isakmp.scripts.ikev2.child import Creating
 from isakmp.scripts.ikev2.common import Notifies, sa_of
-from isakmp.scripts.ikev2.ike_auth import arm_reauthentication
 from isakmp.scripts.ikev2.informational import take_back
 from isakmp.scripts.ikev2.initial import larval, log_keys
 from isakmp.scripts.ikev2.keys import derive
@@ -154,9 +153,7 @@ def _new_ike_sa(x: X, old: IsakmpSa) -> IsakmpSa:
     new.fragments = old.fragments.heir() if old.fragments is not None else None
     new.ppk = old.ppk  # whose SK_d this one's keys are made of: it is not mixed in again
     new.find_peer()
-    if old.reauth_at:
-        new.reauth_at = old.reauth_at
-        arm_reauthentication(x.host, new)
+    new.reauth_at = old.reauth_at
     return new
 
 

@@ -366,6 +366,18 @@ class Ikev2:
         if not asked:
             tell(host, self, sa, [])
 
+    def has(self, child: ChildSa) -> bool | None:
+        """Who speaks under an IKE SA has what the initial exchanges made with it. A request of the
+        peer's that comes again has no answer there yet (RFC 7296 2.1)."""
+        sa = child.parent
+        if sa is None or child.initiator:
+            return None
+        first = not sa.initiator and child.request < sa.ids.opening
+        if first and sa.last_heard > sa.established:
+            return True
+        number, again = sa.ids.repeated
+        return False if number == child.request and again > child.established else None
+
     def unknown_spi(self, host: Host, path: Path, spi: int) -> None:
         """INVALID_SPI (1.5): under the IKE SA with that address; without any, in clear."""
         sa, data = host.sas.at(path), spi.to_bytes(4, "big")

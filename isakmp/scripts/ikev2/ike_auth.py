@@ -16,7 +16,6 @@ from isakmp.constants import ikev2, ipsec, name_of
 from isakmp.crypto import skeyseed
 from isakmp.crypto.skeyseed import SkKeys
 from isakmp.errors import MalformedPayload, Reason, Refused
-from isakmp.exchange.exchange import Host
 from isakmp.exchange.script import (
     END,
     PROTECTED,
@@ -362,7 +361,6 @@ def finalize(x: X) -> None:
     c = s.child
     if x.initiator and x.remote.ikev2.reauth_s:
         sa.reauth_at = x.host.now() + x.remote.ikev2.reauth_s
-        arm_reauthentication(x.host, sa)
     owner.established(sa, c.connection if c else None)
     ppk.audit(x)
     sa.keys.earlier = ()
@@ -386,14 +384,6 @@ def _complete(x: X, sa: IsakmpSa, s: Initial) -> None:
     sa.remote, sa.exchange_type = x.remote, x.script.exchange_type
     sa.ids.opening = x.message_id + 1
     sa.find_peer()
-
-
-def arm_reauthentication(host: Host, sa: IsakmpSa) -> None:
-    """Whoever began the initial exchanges begins them anew (RFC 7296 2.8.3)."""
-    wait = max(1.0, sa.reauth_at - host.now())
-    sa.events["reauthentication"] = host.timers.add(
-        "reauthentication", wait, host.owner.reauthenticate, sa
-    )
 
 
 def _child_refused(x: X, c: Child, refusal: Refused) -> None:

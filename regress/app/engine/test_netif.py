@@ -183,3 +183,39 @@ def test_an_idle_device_has_no_packets() -> None:
     if done.returncode and "unshare" in done.stderr:
         pytest.skip(f"no network namespace: {done.stderr}")
     assert done.stdout == "0\n", done.stderr
+
+
+IDLE = """
+import json, subprocess, sys
+from ipaddress import ip_network
+from isakmp.app.engine import netif
+from isakmp.log.log import Log
+from isakmp.event.loop import Loop
+from isakmp.event.timer import Timers
+
+lines = []
+loop = Loop(Timers(lambda: 0.0))
+tun = netif.Tun(Log(lambda: 0.0, lines.append), "place")
+for fd, look in tun.watch().items():
+    loop.reader(fd, look)
+if len(sys.argv) > 1:
+    tun.route(ip_network(sys.argv[1]), None)
+for _ in range(5):
+    loop.turn(0.01)
+lines.clear()
+shown = lambda: "lookup 500" in subprocess.getoutput("ip -4 rule show")
+before = shown()
+subprocess.run(["ip", "-4", "rule", "del", "lookup", "500"], check=True)
+for _ in range(10):
+    loop.turn(0.01)
+print(json.dumps({"rules": [before, shown()], "lines": lines}))
+tun.close()
+"""
+
+
+@pytest.mark.parametrize("routes", [(), ("10.9.0.0/16",)], ids=["idle", "with a route"])
+def test_a_rule_that_is_gone_is_told_where_it_leads_somewhere(routes: tuple[str, ...]) -> None:
+    """It is put back in any case: another engine that ended may have had the same."""
+    found = run(IDLE, *routes)
+    assert found["rules"] == [True, True]
+    assert ["it is there again" in line for line in found["lines"]] == [True] * len(routes)

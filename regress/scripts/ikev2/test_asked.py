@@ -10,10 +10,12 @@ import pytest
 
 from isakmp.errors import Reason
 from isakmp.policy.spd import Connection, Selector
+from isakmp.policy.traffic import of_selector
 from isakmp.sa import ChildSa, IsakmpSa
+from isakmp.scripts.ikev2 import asked
 from regress.pair import Host, Network
 from regress.scripts.ikev2.narrow import asking, narrowed, wants
-from regress.scripts.ikev2.pairs import gateways, pair, sa_of
+from regress.scripts.ikev2.pairs import child_of, gateways, pair, sa_of
 
 NEAR, LOWER = "10.1.0.0-10.1.255.255", "10.2.0.0-10.2.255.255"
 BOTH, UPPER = "10.2.0.0-10.3.255.255", "10.3.0.0-10.3.255.255"
@@ -102,3 +104,12 @@ def test_a_passive_connection_is_asked_for_as_it_was_agreed_on(under: str) -> No
     else:
         seen = asks_anew(net, east, child, under, "")
     assert seen == [f"{LOWER} === {NEAR}"]
+
+
+def test_what_is_no_part_of_its_connection_is_not_asked_for_beside_it() -> None:
+    """Its peer sees hosts behind NAT otherwise."""
+    _, west, _ = narrowed()
+    child = child_of(west)
+    seen = of_selector(Selector.of("192.168.7.1/32", "10.2.0.0/16"))
+    assert asked._before_all(replace(child, traffic=seen)) == child.connection.traffic
+    assert asked._before_all(child) != child.connection.traffic

@@ -61,6 +61,8 @@ class Watch:
         how = "failed" if error else "done"
         if isinstance(error, Refused) and error.reason.cause in ("sa-gone", "peer-dead"):
             how = "ended with its SA"
+        elif isinstance(error, Refused) and error.reason.came == "TEMPORARY_FAILURE":
+            how = "put off"  # and asked again (RFC 7296 2.25)
         self._counts[f"{exchange.script.name} {how}"] += 1
 
     def _begins(self, exchange: Exchange) -> None:

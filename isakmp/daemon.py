@@ -83,8 +83,7 @@ class Daemon:
         self._esp_in, self._on_quit = esp_in, on_quit
         self._reloading, self._calm = reloading, calm
         self.renew: Callable[[], object] = lambda: None
-        self.changes = Reload(timers)
-        self.sas = SaDatabase()
+        self.changes, self.sas = Reload(timers), SaDatabase()
         self.catalog = Catalog(conf, resolve, supports=app.supports)
         self._ahead = Ahead(self.catalog)
         self._stack = Stack(app.supports, app.name == "none", families)
@@ -111,8 +110,7 @@ class Daemon:
         self._writer: CaptureWriter | None = None
         self._drops: dict[str, int] = {}
         self._gone: Reason | None = None
-        self._told = Told()
-        self._said: Said = {}
+        self._told, self._said = Told(), Said()
         self._reinitialising = Event(timers, "", 0.0, None)
 
     # --- life --------------------------------------------------------------------------------

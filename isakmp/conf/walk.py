@@ -249,8 +249,7 @@ class Walk:
     def _empty(self, section: str, name: str, tag: Tag) -> None:
         """One that says nothing: its default would be what nobody has asked for."""
         if tag.may_be_empty:
-            place = self.conf.where(section, name)
-            self.warnings.append(f"{place} has no value and is ignored")
+            self.warnings.append(f"{self.conf.where(section, name)} has no value and is ignored")
         else:
             self._error(self.conf.error(NO_VALUE, section, name, MEND_NO_VALUE))
 
@@ -292,9 +291,8 @@ class Walk:
             self._error(no_address(self.conf, name))
             return
         if len(self.errors) >= MAX_HINTS:
-            self._error(
-                self.conf.error(f"no tag {name} in {visit.kind.value}", visit.section, name)
-            )
+            reason = f"no tag {name} in {visit.kind.value}"
+            self._error(self.conf.error(reason, visit.section, name))
             return
         error = unknown_tag(self.conf, visit.kind, visit.section, name)
         if error.hint:
@@ -321,8 +319,7 @@ class Walk:
         except BadValue as error:
             hint = error.hint or (nearest(item, tag.type.words, ALIKE) if tag.loose else "")
             if tag.loose and not hint:
-                place = self.conf.where(section, name)
-                self.warnings.append(f"{place}: {error}, and is ignored")
+                self.warnings.append(f"{self.conf.where(section, name)}: {error}, and is ignored")
             else:
                 self._error(self.conf.error(str(error), section, name, split or hint))
 

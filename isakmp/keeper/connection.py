@@ -553,9 +553,8 @@ class Connections:
     # --- policies ----------------------------------------------------------------------------
 
     def reqid(
-        self, name: str, selectors: tuple[Selector, ...], user: User,
-        old: ChildSa | None = None,
-    ) -> int:  # fmt: skip
+        self, name: str, selectors: tuple[Selector, ...], user: User, old: ChildSa | None = None
+    ) -> int:
         """The number of that traffic, which ``user`` keeps until it is over; that of the child SA
         which is to be replaced."""
         return self.policies.hold(name, selectors, old, user)

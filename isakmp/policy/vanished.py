@@ -188,7 +188,14 @@ def _value(section: Section, key: str) -> str | None:
 
 
 def _refuse_without_list(was: Conf, fresh: Conf) -> None:
-    """ConfError where one of two lists is gone, and a connection that it had is still there."""
+    """ConfError where one of two lists is gone, the other says nothing new, and a connection that
+    it had is still there."""
+    if any(
+        fresh.is_written("Phase 2", tag)
+        and fresh.get_list("Phase 2", tag) != was.get_list("Phase 2", tag)
+        for tag in CONNECTION_LISTS
+    ):
+        return
     listed = set(map(fold, (*connection_names(fresh), *bypass_names(fresh))))
     for tag in CONNECTION_LISTS:
         for name in () if fresh.is_written("Phase 2", tag) else was.get_list("Phase 2", tag):

@@ -60,7 +60,7 @@ def test_bash_offers_peers_sections_and_classes() -> None:
     script = bash("isakmpctl")
     for verb in ("down", "explain", "rekey", "sa"):
         assert offered(script, "isakmpctl", verb, "e") == {"east"}
-    assert offered(script, "isakmpctl", "up", "") == {"to-east"}
+    assert offered(script, "isakmpctl", "up", "") == {"to-east", "east"}
     assert offered(script, "isakmpctl", "conf", "get", "") == {"General", "to-east", "east"}
     assert "Negotiation=" in offered(bash("isakmpd"), "isakmpd", "-D", "N")
 
